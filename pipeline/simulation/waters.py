@@ -24,6 +24,23 @@ class LogNormal(Strict):
     median: Positive
     spread: Positive
 
+    def values(self, normal: Array) -> Array:
+        """Turn standard normal deviates into values."""
+        return _spread(self.median, self.spread, normal)
+
+
+class Relation(LogNormal):
+    """A log-normal factor on a published relation.
+
+    Its median is ``median * chlorophyll ** exponent``, with chlorophyll in mg m-3.
+    """
+
+    exponent: float = 0.0
+
+    def factors(self, chlorophyll: Array, normal: Array) -> Array:
+        """Turn standard normal deviates into factors, one for each chlorophyll (mg m-3)."""
+        return _spread(self.median * chlorophyll**self.exponent, self.spread, normal)
+
 
 class Exponent(Strict):
     """The spread and limits of an exponent; its mean depends on the water."""
@@ -82,23 +99,25 @@ class WaterDistributions(Strict):
     types: tuple[WaterType, ...]
     mineral_per_chlorophyll: float
     river_correlation: Correlation
-    phytoplankton_spread: Positive
+    phytoplankton: Relation
     shape: LogNormal
     shape_correlation: Correlation
     carotenoids: Normal
     violet: Normal
-    marine_cdom_spread: Positive
+    marine_cdom: Relation
+    marine_cdom_correlation: Correlation
     cdom_slope: Normal
-    detritus: LogNormal
+    detritus: Relation
+    detritus_correlation: Correlation
     non_algal_slope: Normal
-    organic_backscattering: LogNormal
+    organic_backscattering: Relation
     background_backscattering: LogNormal
     organic_exponent: Exponent
     mineral_absorption_spread: Positive
     mineral_backscattering_spread: Positive
     mineral_exponent: Normal
     fluorescence_yield: LogNormal
-    particle_factor_spread: Positive
+    particle_factor: LogNormal
     limits: Limits
     noise: NoiseLevel
 
@@ -116,7 +135,10 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
     kinds = rng.choice(len(waters.types), count, p=shares / shares.sum())
     river, own = rng.standard_normal((2, count))
     chlorophyll = _of_kind([t.chlorophyll for t in waters.types], kinds, rng.standard_normal(count))
-    aph_443, shape = _phytoplankton(chlorophyll, waters, rng)
+    # How much phytoplankton and organic particles there are at one chlorophyll; CDOM and detritus
+    # of the ocean come from them.
+    level, organic = rng.standard_normal((2, count))
+    aph_443, shape = _phytoplankton(chlorophyll, waters, level, rng)
     mineral = _of_kind([t.mineral for t in waters.types], kinds, river)
     mineral = mineral * chlorophyll**waters.mineral_per_chlorophyll
     river_cdom = _of_kind(
@@ -124,17 +146,17 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
         kinds,
         _correlated(river, own, waters.river_correlation),
     )
-    normals = iter(rng.standard_normal((14, count)))
     marine_cdom = absorption.marine_cdom_443(chlorophyll, newer=rng.random(count))
+    normals = iter(rng.standard_normal((13, count)))
+    with_level = _correlated(level, next(normals), waters.marine_cdom_correlation)
+    with_organic = _correlated(organic, next(normals), waters.detritus_correlation)
     return Water(
         chlorophyll=chlorophyll,
         aph_443=aph_443,
         shape_chlorophyll=shape,
-        cdom_443=river_cdom + _spread(marine_cdom, waters.marine_cdom_spread, next(normals)),
-        detritus_443=_spread(
-            aph_443 * waters.detritus.median, waters.detritus.spread, next(normals)
-        ),
-        organic_bbp_550=_organic_backscattering(chlorophyll, waters, next(normals), next(normals)),
+        cdom_443=river_cdom + marine_cdom * waters.marine_cdom.factors(chlorophyll, with_level),
+        detritus_443=aph_443 * waters.detritus.factors(chlorophyll, with_organic),
+        organic_bbp_550=_organic_backscattering(chlorophyll, waters, organic, next(normals)),
         organic_exponent=waters.organic_exponent.around(
             backscattering.organic_exponent(shape), next(normals)
         ),
@@ -150,25 +172,22 @@ def draw_water(count: int, rng: np.random.Generator, waters: WaterDistributions)
             next(normals),
         ),
         mineral_exponent=waters.mineral_exponent.values(next(normals)),
-        fluorescence_yield=_spread(
-            waters.fluorescence_yield.median, waters.fluorescence_yield.spread, next(normals)
-        ),
-        particle_factor=_spread(1.0, waters.particle_factor_spread, next(normals)),
+        fluorescence_yield=waters.fluorescence_yield.values(next(normals)),
+        particle_factor=waters.particle_factor.values(next(normals)),
         carotenoids=waters.carotenoids.values(next(normals)),
         violet=waters.violet.values(next(normals)),
     )
 
 
 def _phytoplankton(
-    chlorophyll: Array, waters: WaterDistributions, rng: np.random.Generator
+    chlorophyll: Array, waters: WaterDistributions, level: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Return phytoplankton absorption at 443 nm, and chlorophyll that sets its spectral shape."""
-    level, own = rng.standard_normal((2, len(chlorophyll)))
     mean = absorption.phytoplankton_443(chlorophyll, newer=rng.random(len(chlorophyll)))
+    own = rng.standard_normal(len(chlorophyll))
     shape = _correlated(level, own, waters.shape_correlation)
-    return (
-        _spread(mean, waters.phytoplankton_spread, level),
-        _spread(chlorophyll * waters.shape.median, waters.shape.spread, shape),
+    return mean * waters.phytoplankton.factors(chlorophyll, level), _spread(
+        chlorophyll * waters.shape.median, waters.shape.spread, shape
     )
 
 
@@ -176,10 +195,9 @@ def _organic_backscattering(
     chlorophyll: Array, waters: WaterDistributions, with_chlorophyll: Array, background: Array
 ) -> Array:
     """Return backscattering at 550 nm; one part depends on chlorophyll, the rest is background."""
-    follows, stays = waters.organic_backscattering, waters.background_backscattering
     mean = backscattering.organic_backscattering_550(chlorophyll)
-    varying = _spread(mean * follows.median, follows.spread, with_chlorophyll)
-    return varying + _spread(stays.median, stays.spread, background)
+    varying = mean * waters.organic_backscattering.factors(chlorophyll, with_chlorophyll)
+    return np.asarray(varying + waters.background_backscattering.values(background))
 
 
 def _of_kind(of_types: list[LogNormal], kinds: npt.NDArray[np.int64], normal: Array) -> Array:
