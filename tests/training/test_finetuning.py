@@ -127,7 +127,7 @@ def test_a_new_head(start, samples):
         assert np.array_equal(old.kernel, new.kernel)
     rows = tuned.prepared.samples.take(tuned.prepared.split.test)
     error = np.log10(tuned.network.reference(rows.x) / rows.y)
-    assert np.sqrt(np.mean(error**2)) < 0.6 * np.std(np.log10(rows.y))
+    assert np.sqrt(np.mean(error**2)) < 0.7 * np.std(np.log10(rows.y))
 
 
 def test_a_stopped_fine_tuning_goes_on(start, samples, tmp_path):
