@@ -78,6 +78,15 @@ class BrdfNormalisation(Strict):
     """Column of the sun's zenith angle in degrees; by default, place and time give the angle."""
 
 
+class BandShift(Strict):
+    """Reflectances at other wavelengths than those of the in-situ instrument."""
+
+    method: Literal["melin_sclep_2015"] = "melin_sclep_2015"
+    """Band shifting of Mélin and Sclep 2015."""
+    to_nm: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Wavelengths (nm) of the satellite's bands."""
+
+
 class PointsConfig(Strict):
     """The table of in-situ points, and the names of its columns."""
 
@@ -100,6 +109,8 @@ class PointsConfig(Strict):
     """The BRDF correction that was applied to the in-situ reflectances."""
     brdf_normalisation: BrdfNormalisation | None = None
     """How the in-situ reflectances are normalised; with null, they are used as they are."""
+    band_shift: BandShift | None = None
+    """How in-situ reflectances at other wavelengths are computed; with null, none are computed."""
 
     @model_validator(mode="after")
     def _is_not_normalised_twice(self) -> "PointsConfig":

@@ -1,7 +1,6 @@
 """Normalise in-situ reflectances of a nadir view to a sun in the zenith."""
 
 import dataclasses
-import re
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ from pipeline.config.matchup import BrdfNormalisation
 from pipeline.errors import ConfigError
 from pipeline.facts.optical_tables import Array, interpolate
 from pipeline.facts.sun_position import solar_zenith
+from pipeline.matchup.band_shift import REFLECTANCE
 from pipeline.tables import Table
 from pipeline.tables.table import Column, listed, table_error
 from pipeline.tables.units import factor_between, says_units
@@ -26,7 +26,6 @@ ZENITH = "insitu_solar_zenith"
 # Chlorophyll (mg m-3) and sun of the table. Chlorophyll beyond the table is set to its ends.
 CHLOROPHYLL = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 LARGEST_ZENITH = 75.0
-_REFLECTANCE = re.compile(r"Rrs_?(\d+(?:\.\d+)?)")
 
 
 def nadir_factor(wavelength_nm: float, zenith: Array, chlorophyll: Array) -> Array:
@@ -71,7 +70,7 @@ def normalised(
         ConfigError: a column is missing, or has other units than it must have.
     """
     bands = {
-        name: float(match[1]) for name in table.columns if (match := _REFLECTANCE.fullmatch(name))
+        name: float(match[1]) for name in table.columns if (match := REFLECTANCE.fullmatch(name))
     }
     if not bands:
         raise table_error(

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.config.matchup import MatchupConfig
 from pipeline.facts.quantities import Quantity, quantities
+from pipeline.matchup import band_shift
 from pipeline.matchup.brdf import method
 from pipeline.matchup.find import Matchups
 from pipeline.matchup.nearest import unit_vectors
@@ -80,6 +81,8 @@ def _table(
     }
     if config.points.brdf_normalisation is not None:
         attributes["insitu_brdf_normalisation"] = method(config.points.brdf_normalisation)
+    if config.points.band_shift is not None:
+        attributes["insitu_band_shift"] = band_shift.method(config.points.band_shift)
     if points.table.licence:
         attributes["license"] = " ".join(points.table.licence.split())
     meanings = {name: Quantity(name, c.units, c.long_name) for name, c in columns.items()}

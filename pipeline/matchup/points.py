@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pipeline.config.matchup import PointsConfig
 from pipeline.errors import ConfigError
 from pipeline.facts.quantities import quantities
+from pipeline.matchup.band_shift import shifted
 from pipeline.matchup.brdf import normalised
 from pipeline.matchup.point_files import point_files
 from pipeline.matchup.point_times import (
@@ -94,11 +95,13 @@ def read_points(said: Path | str, config: PointsConfig) -> Points:
         raise table_error(origin, *(f"points.units: no column {name!r}" for name in unknown))
     parts = [_points_of(table, config) for table in tables]
     points = parts[0] if len(parts) == 1 else _joined(parts, str(said))
-    if config.brdf_normalisation is None:
-        return points
-    table = normalised(
-        points.table, config.brdf_normalisation, points.latitude, points.longitude, points.times
-    )
+    table = points.table
+    if config.brdf_normalisation is not None:
+        table = normalised(
+            table, config.brdf_normalisation, points.latitude, points.longitude, points.times
+        )
+    if config.band_shift is not None:
+        table = shifted(table, config.band_shift)
     return dataclasses.replace(points, table=table)
 
 
