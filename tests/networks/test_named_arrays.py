@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from pipeline import load_network
 from pipeline.cli import main
 from pipeline.errors import NetworkError
+from pipeline.networks.reading import is_network
+from pipeline.networks.reading.folder_contents import networks_in
 
 MADE = Path(__file__).parent / "array_files"
 EXPECTED = {
@@ -372,3 +374,22 @@ def test_modules_of_keras(tmp_path, module):
 
     stored = {"class_name": "Dense", "module": module, "registered_name": None}
     assert is_of_keras(stored) is (module != "evil")
+
+
+def test_what_a_folder_of_networks_has(tmp_path):
+    """A described file is listed once, by its YAML; other arrays of NumPy are no networks."""
+    described(write_npz(tmp_path / "w.npz", arrays()), **PLAIN)
+    write_npz(tmp_path / "data.npz", arrays())
+    write_safetensors(tmp_path / "lost.safetensors", arrays())
+    found = {each.path.name: each.problem for each in networks_in([tmp_path])}
+    assert list(found) == ["lost.safetensors", "w.yaml"]
+    assert "Write lost.yaml beside it" in found["lost.safetensors"]
+    assert found["w.yaml"] == ""
+
+
+@pytest.mark.parametrize("text", ["weights: [", "weights: scene.nc\nweights: b", "1: 2"])
+def test_a_yaml_beside_a_scene_may_be_anything(tmp_path, text):
+    """The scene is no network, and nothing is said about the YAML."""
+    scene = write_hdf5(tmp_path / "scene.nc", arrays())
+    (tmp_path / "scene.yaml").write_text(text)
+    assert not is_network(scene)

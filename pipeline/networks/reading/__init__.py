@@ -95,15 +95,10 @@ def _weights_only(path: Path) -> Network:
 def _is_arrays(path: Path) -> bool:
     if is_safetensors(path) or is_npz(path):
         return True
-    # Scenes are HDF5, too; only a YAML says that the arrays belong to a network.
-    return path.suffix.lower() not in SUFFIXES and (
-        _is_hdf5(path) and description_of(path) is not None
-    )
-
-
-def _is_hdf5(path: Path) -> bool:
+    # Scenes are HDF5, too; only a YAML says that the arrays belong to a network. The YAML beside a
+    # scene may be anything, also something that cannot be read.
     try:
-        return has_hdf5_signature(path, NetworkError)
+        return has_hdf5_signature(path, NetworkError) and description_of(path) is not None
     except (OSError, NetworkError):
         return False
 

@@ -9,6 +9,7 @@ from pipeline.errors import NetworkError
 from pipeline.networks.reading import is_network
 from pipeline.networks.reading.described_yaml import FileDescription, is_described, names_members
 from pipeline.networks.reading.ensemble_file import EnsembleDescription, load_retrieval
+from pipeline.networks.reading.named_arrays import is_npz
 from pipeline.networks.reading.schema import read_description
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def networks_in(folders: Sequence[Path]) -> Iterator[FoundNetwork]:
 
 def _network(file: Path, ensemble: str) -> Iterator[FoundNetwork]:
     try:
-        if is_network(file) or names_members(file):
+        # Arrays of NumPy that no YAML describes are seldom a network.
+        if (is_network(file) and not is_npz(file)) or names_members(file):
             yield FoundNetwork(file, load_retrieval(file), ensemble=ensemble)
     except NetworkError as error:
         yield FoundNetwork(file, None, str(error), ensemble)
