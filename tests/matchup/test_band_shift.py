@@ -19,9 +19,9 @@ from pipeline.tables import read_table
 BANDS = (412, 443, 490, 510, 555, 670)  # of SeaWiFS, as many instruments at sea have them
 CLEAR = (0.0072, 0.0057, 0.0046, 0.0034, 0.0018, 0.00025)
 MODIS = [488, 531, 547, 667]
-# No result of the quasi-analytical algorithm, and no value at 443 nm.
+# No result of the quasi-analytical algorithm, and no value at 412 nm.
 STRANGE = (0.0001, 0.009, 0.0001, 0.002, 0.02, 0.02)
-HOLE = (0.0072, None, 0.0046, 0.0034, 0.0018, 0.00025)
+HOLE = (None, 0.0057, 0.0046, 0.0034, 0.0018, 0.00025)
 
 
 def points_file(folder, *spectra, names=None):
@@ -59,7 +59,7 @@ def test_columns_at_other_wavelengths(tmp_path, caplog):
         np.testing.assert_allclose(found[0], expected, rtol=1e-7)
         assert np.isnan(found[1:]).all()
         assert table.units[f"Rrs_{nm}"] == "sr-1"
-    np.testing.assert_allclose(table.numbers("Rrs_443"), [0.0057, 0.009, np.nan])
+    np.testing.assert_allclose(table.numbers("Rrs_443"), [0.0057, 0.009, 0.0057])
     assert any("the reflectances of 1 of 3 points could not be computed" in t for t in table.told)
 
 
