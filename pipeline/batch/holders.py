@@ -18,7 +18,7 @@ from pipeline.machine.refusal import refused_process
 log = logging.getLogger(__name__)
 
 # Time between two heartbeats, and time without a heartbeat after which a holder is treated as dead
-# # (seconds).
+# (seconds).
 BEAT = 2.0
 PATIENCE = 60.0
 # Longest time to search an output folder for temporary files, also after a signal (seconds).

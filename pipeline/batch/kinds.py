@@ -15,7 +15,7 @@ TRANSIENT = frozenset((MEMORY, TIMEOUT, CRASH, LOST))
 MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAILABLE, LOST))
 
 # The scene was replaced or changed while it was read. It is pending again, and this is not a failed
-# # attempt.
+# attempt.
 CHANGED = "changed"
 
 # The scene looks damaged, but its file changed a short time ago, so it may still be copied. The #

@@ -18,7 +18,7 @@ from pipeline.files.identity import stamp_of
 from pipeline.files.inputs import Inputs, is_visible
 
 # In a folder, a file with one of these endings is treated as a scene. If its format is unknown, the
-# # scene fails with a message. A file that is given by name may have any ending.
+# scene fails with a message. A file that is given by name may have any ending.
 ENDINGS = (".nc", ".nc4", ".h5", ".hdf5", ".he5", ".hdf", ".tif", ".tiff")
 # Endings of folders that are scenes themselves.
 SCENE_FOLDERS = (".sen3",)

@@ -18,7 +18,7 @@ from pipeline.process import locate_and_plan
 from pipeline.run.plan import Plan
 
 # The algorithms that are tried, in this order; newer coefficients come first. Each algorithm is for
-# # other quantities or other sensors than the algorithms before it.
+# other quantities or other sensors than the algorithms before it.
 _ORDER = ("oci_2019", "ocx_2019", "oci_2012", "ocx_v6", "qaa_v6")
 
 

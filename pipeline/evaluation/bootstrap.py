@@ -198,7 +198,7 @@ def units_of(
     count = int(index.max()) + 1 if index.size else 0
     if count > MOST_UNITS:
         # Random pools of independent groups vary as much as the groups, so the intervals are still
-        # # right.
+        # right.
         index = (np.random.default_rng(seed).permutation(count) % MOST_UNITS)[index]
     return index.astype(np.intp), count
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 # ``Path("s3://bucket/key")`` has one slash after the colon. With one slash, only a known scheme
-# makes # it an address. With two slashes, any scheme makes it an address.
+# makes it an address. With two slashes, any scheme makes it an address.
 _ADDRESS = re.compile(r"(?:.*/)?(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)[^/]", re.IGNORECASE)
 _SCHEMES = (
     "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasbs", "http", "https", "ftp", "ftps",

@@ -30,7 +30,7 @@ from pipeline.files.superblock import SIGNATURE
 _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
 
 # A run opens the file of a scene several times; the check need not be repeated each time. If the
-# last change is more recent than this (ns), the time of # change proves nothing, because a later
+# last change is more recent than this (ns), the time of change proves nothing, because a later
 # change may get the same time.
 _SETTLED_NS = 2_000_000_000
 _MOST_KNOWN = 256

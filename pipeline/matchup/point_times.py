@@ -43,7 +43,7 @@ OPTIONAL = ("minute", "second")
 _PARTS_OF_DATE = ("year", "month", "day", "day_of_year")
 _EXPECTED_PARTS = "a date such as 2011-09-10 and a time of day such as 19:00:30"
 # Points that a scene can match are not older. The year 0011 comes from a year with two digits, and
-# # 1897 comes from a missing value.
+# 1897 comes from a missing value.
 _FIRST = np.datetime64("1950-01-01", "us")
 # Spreadsheets write a time of day with one of these dates.
 _END_OF_DAY_ZERO = np.datetime64("1904-01-02", "us")

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.product.reading import ProductFile
 
 # The blocks of a product are read one after the other, each as a whole. These limits are far above
-# # the default chunks (512 x 512 pixels or fewer, some hundred blocks).
+# the default chunks (512 x 512 pixels or fewer, some hundred blocks).
 MOST_PIXELS_OF_BLOCK = 2**25
 MOST_BLOCKS = 250_000
 

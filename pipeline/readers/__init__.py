@@ -79,7 +79,7 @@ AUTO = ReaderChoice()
 LONGEST_MESSAGE = 1000
 
 # Largest number of Dask chunks along a dimension. Up to this number, one task per storage chunk is
-# # best.
+# best.
 MOST_CHUNKS = 256
 
 

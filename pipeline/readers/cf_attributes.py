@@ -31,7 +31,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 # Attributes are rounded. So a limit or fill value in units may differ from its stored number by
-# this # share of 1.
+# this share of 1.
 _ROUNDING = 0.01
 
 Kind = Literal["i", "u"]

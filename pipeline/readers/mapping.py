@@ -36,7 +36,7 @@ def _is_spectral(name: str) -> str:
 Spectral = Annotated[str, AfterValidator(_is_spectral)]
 
 # Endings that SNAP's collocation adds to the names of variables: _M and _S, or _S0, _S1 and so on
-# if # there are several sources.
+# if there are several sources.
 COLLOCATED = re.compile(r".+(_(?:M|S\d*|master|slave\d*))")
 
 # (quantity in the file, in the scene) -> factor. Rrs = rho_w / pi, as downwelling irradiance

@@ -291,7 +291,7 @@ def _open(file: SceneFile) -> OpenedScene:
 
 _files = _Files()
 # A forked process keeps its references to these files. Otherwise it would close them for the other
-# # process, too.
+# process, too.
 _inherited: list[Any] = []
 
 

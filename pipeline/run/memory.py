@@ -21,7 +21,7 @@ from pipeline.scene.lazy import StoredChunks
 PIXELS_AT_ONCE = (262144, 131072, 65536, 32768, 16384, 8192, 4096)
 
 # Bytes that a thread needs for any number of pixels: for a chunk that is being compressed, for
-# rows # in double precision, and for the network itself.
+# rows in double precision, and for the network itself.
 WORKSPACE = 24_000_000
 # Bytes of the run as a whole: open files, memory that was freed but not returned.
 OVERHEAD = 40_000_000

@@ -40,7 +40,7 @@ INPUT_UNCERTAIN = 1 << 6
 NO_CLASS = np.uint8(0)
 
 # If an output is nearer than this to a limit of its training range (in ln units), the true value
-# may # lie beyond the limit. C2RCC uses the same distance.
+# may lie beyond the limit. C2RCC uses the same distance.
 AT_LIMIT_LN = 0.02
 
 

@@ -41,7 +41,7 @@ _CONSTANT_NUMBERS = {
 _TIME_COLUMNS = frozenset(("time", "hour", "datetime", "date_time"))
 _DAY_COLUMNS = frozenset(("date", "year", "datetime", "date_time"))
 # The middle of the header's times is the time of all rows only if the header's start and end are at
-# # most this far apart.
+# most this far apart.
 _LONGEST = datetime.timedelta(hours=1)
 
 

@@ -52,8 +52,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _UNUSABLE = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN)
 
 # Lines and pixels of a chunk. Chunks are wide rather than high: storage chunks of a scene may be as
-# # wide as the scene, and then all whole lines of a block are in memory. With many variables,
-# chunks # are smaller, so that a block of all variables fits into memory.
+# wide as the scene, and then all whole lines of a block are in memory. With many variables,
+# chunks are smaller, so that a block of all variables fits into memory.
 CHUNK, CHUNK_OF_MANY = (256, 1024), (256, 256)
 MANY = 30
 

@@ -11,7 +11,7 @@ from pipeline.facts.optical_tables import Array, interpolate, per_band
 # Lee, Du, Voss, Zibordi, Lubac, Arnone and Weidemann 2011, Appl. Opt. 50, 3155: the row of their
 # table for the sun at 30 degrees from the zenith and a nadir view, with the transmission through
 # the surface. Two independent programs have these numbers; one of them states the angles. Molecules
-# # scatter more to the sensor than particles do, so they have different factors.
+# scatter more to the sensor than particles do, so they have different factors.
 MOLECULES = (0.05881474, 0.05062697)
 PARTICLES = (0.03997009, 0.1398902)
 
