@@ -83,7 +83,7 @@ FOREIGN = {
     "a.cdl": (lambda p: p.write_text("netcdf a {\ndimensions:"), "CDL", "ncgen"),
     "a.pkl": (lambda p: p.write_bytes(pickle.dumps({"w": np.ones(3)})), "a pickle", "never opens"),
     "old": (lambda p: p.write_bytes(pickle.dumps([1], 2)), "a pickle", "never opens"),
-    "a.pt": (lambda p: zipped(p, "a/data.pkl"), "PyTorch", "docs/networks.md"),
+    "a.pt": (lambda p: zipped(p, "a/data.pkl"), "PyTorch", "docs/networks_from.md"),
     "a.xlsx": (lambda p: zipped(p, "xl/workbook.xml"), "Excel", "CSV"),
     "a.mat": (lambda p: p.write_text("MATLAB 5.0 MAT-file"), "MATLAB", "writetable"),
 }

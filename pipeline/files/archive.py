@@ -65,6 +65,14 @@ def read_member(
     return content
 
 
+def refuse_twins(archive: zipfile.ZipFile, what: str, error: type[PipelineError]) -> None:
+    """Refuse an archive with two members of one name; programs differ in which one they read."""
+    names = archive.namelist()
+    if len(set(names)) != len(names):
+        twin = next(name for name in names if names.count(name) > 1)
+        raise error(f"{what} contains a member twice: {twin[:60]}. Fetch the file again.")
+
+
 def read_arrays(
     path: Path, limit: Limit, error: type[PipelineError]
 ) -> "dict[str, npt.NDArray[np.generic]]":
@@ -76,12 +84,12 @@ def read_arrays(
 
     with open_archive(path, error) as archive:
         limit.check(sum(info.file_size for info in archive.filelist), path.name, error)
-        members = {info.filename: info for info in archive.filelist}
+        refuse_twins(archive, path.name, error)
         return {
             name.removesuffix(".npy"): np.lib.format.read_array(
                 io.BytesIO(read_member(archive, name, limit, error)), allow_pickle=False
             )
-            for name in members
+            for name in archive.namelist()
         }
 
 

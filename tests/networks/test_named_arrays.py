@@ -122,6 +122,25 @@ def test_arrays_by_name(tmp_path, name, engine):
                                atol=ENGINES[engine])  # fmt: skip
 
 
+def test_the_same_network_in_every_format(tmp_path):
+    """So its values and flags are those of the CSV tables, with every engine."""
+    found = arrays()
+    tables = []
+    for number, layer in enumerate(PLAIN["layers"]):
+        tables.append(dict(layer))
+        for part in ("kernel", "bias"):
+            if part in layer:
+                tables[-1][part] = f"{number}_{part}.csv"
+                np.savetxt(tmp_path / f"{number}_{part}.csv", found[layer[part]], "%.17g", ",")
+    data = {"schema": 1, "name": "net", "sensors": ["MODIS-Aqua"], "inputs": INPUTS,
+            "outputs": OUTPUTS, "layers": tables}  # fmt: skip
+    (tmp_path / "tables.yaml").write_text(yaml.safe_dump(data))
+    expected = load_network(tmp_path / "tables.yaml").fingerprint
+    for name, write in WRITERS.items():
+        path = described(write(tmp_path / f"{name[2:]}_{name}", found), **PLAIN)
+        assert load_network(path).fingerprint == expected, name
+
+
 @pytest.mark.parametrize("name", ["torch", "torch_bf16"])
 def test_weights_of_pytorch(tmp_path, name):
     """As its own forward pass computes them, in float32 and bfloat16."""
@@ -130,13 +149,23 @@ def test_weights_of_pytorch(tmp_path, name):
     np.testing.assert_allclose(found, EXPECTED[name], rtol=1e-6, atol=1e-7)
 
 
-def test_weights_of_keras_without_the_model(tmp_path):
-    """The YAML gives the activations of the layers Dense; Dropout has no weights."""
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_of_keras_without_the_model(tmp_path, engine):
+    """As Keras itself (float32) and a float64 pass compute them; Dropout has no weights."""
     path = copied("keras.weights.h5", tmp_path, activations=["tanh", "relu", "linear"])
     network = load_network(path)
     assert network.shape_text == "3-4-3-2"
-    found = network.predict(EXPECTED["rows"], "numpy")
-    np.testing.assert_allclose(found, EXPECTED["keras"], rtol=1e-5, atol=1e-6)
+    found = network.predict(EXPECTED["rows"], engine)
+    np.testing.assert_allclose(found, EXPECTED["keras"], rtol=1e-4, atol=1e-6)
+    with h5py.File(path) as file:
+        kept = {name: file[f"layers/{name}"][...].astype(float)
+                for name in ("dense/vars/0", "dense/vars/1", "dense_1/vars/0", "dense_1/vars/1",
+                             "dense_2/vars/0")}  # fmt: skip
+    hidden = np.tanh(EXPECTED["rows"] @ kept["dense/vars/0"] + kept["dense/vars/1"])
+    hidden = np.maximum(hidden @ kept["dense_1/vars/0"] + kept["dense_1/vars/1"], 0)
+    expected = hidden @ kept["dense_2/vars/0"]
+    limit = ENGINES[engine]
+    np.testing.assert_allclose(found, expected, rtol=limit, atol=limit)
 
 
 def write_keras_2(path, found):
@@ -226,6 +255,71 @@ def test_names_that_do_not_fit(tmp_path, name, layers, words):
         load_network(path)
 
 
+def keras_3(folder, kept):
+    """A file as save_weights of Keras 3 lays it out."""
+    path = folder / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        for name, each in kept.items():
+            file[name] = each
+    return described(path, activations=["tanh", "linear"])
+
+
+DENSE = {"layers/dense/vars/0": np.ones((3, 4)), "layers/dense/vars/1": np.ones(4),
+         "layers/dense_1/vars/0": np.ones((4, 2))}  # fmt: skip
+SCALE = {"layers/dense_1/vars/0": np.ones((4, 2), "i1"), "layers/dense_1/vars/1": np.ones(2)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (DENSE | SCALE, "'dense_1' has integers as weights, so that it is quantized"),
+        (DENSE | {"first/vars/0": np.ones((3, 3))}, "'first' has weights.*only layers Dense"),
+        (
+            DENSE | {"layers/sequential/layers/dense/vars/0": np.ones((2, 2))},
+            "'sequential/layers/dense' has weights.*only layers Dense",
+        ),
+        (DENSE | {"layers/dense_01/vars/0": np.ones((4, 2))}, "'dense_01' has weights"),
+        (DENSE | {"layers/dense_3/vars/0": np.ones((2, 2))}, "before layers/dense_3/vars/0"),
+        (DENSE | {"layers/dense_1/vars/2": np.ones(2)}, "before layers/dense_1/vars/0"),
+        (DENSE | {"layers/dense_1/vars/1": np.ones(3)}, r"shapes \(4, 2\), \(3,\)"),
+    ],
+)
+def test_keras_weights_that_leave_doubt(tmp_path, kept, words):
+    """A quantized model, a class of the user, a model within a model, a layer that is missing."""
+    with pytest.raises(NetworkError, match=words):
+        load_network(keras_3(tmp_path, kept))
+
+
+def test_the_state_of_training_is_left_out(tmp_path):
+    """Keras keeps the optimizer and the state of random numbers beside the weights."""
+    state = {"optimizer/vars/0": np.int64(3), "optimizer/vars/2": np.ones((3, 4)),
+             "layers/dropout/seed_generator/vars/0": np.ones(2, "u4")}  # fmt: skip
+    assert load_network(keras_3(tmp_path, DENSE | state)).shape_text == "3-4-2"
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ({"a": ["embeddings:0"]}, "'a' has the weights embeddings.*only layers Dense"),
+        ({"a": ["kernel", "kernel_scale"]}, "has the weights kernel, kernel_scale"),
+        ({"a": ["kernel"], "b": [], "": None}, "listed twice"),
+    ],
+)
+def test_weights_of_keras_2_that_leave_doubt(tmp_path, layers, words):
+    """Other layers with matrices, and a layer that is listed twice."""
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        twice = ["a"] if layers.pop("", 0) is None else []
+        file.attrs["layer_names"] = [*layers, *twice]
+        for layer, names in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [f"{layer}/{name}" for name in names]
+            for name in names:
+                group[f"{layer}/{name}"] = np.ones((3, 2))
+    with pytest.raises(NetworkError, match=words):
+        load_network(described(path, activations=["tanh"]))
+
+
 def test_activations_for_each_layer(tmp_path):
     """Otherwise the layers are named."""
     path = copied("keras.weights.h5", tmp_path, activations=["tanh", "linear"])
@@ -276,11 +370,26 @@ HOSTILE = {
     "beyond the end": (safetensors({"a": entry()}, bytes(31)), "follow the header"),
     "more at the end": (safetensors({"a": entry()}, bytes(33)), "follow the header"),
     "a huge shape": (
-        safetensors({"a": entry(shape=(2**40, 2**40), place=(0, 2**83))}, b""),
+        safetensors({"a": entry(shape=(2**20, 2**20), place=(0, 2**43))}, b""),
         "follow the header",
     ),
     "a negative shape": (safetensors({"a": entry(shape=(-1, 2))}, b""), "whole numbers"),
     "true as a shape": (safetensors({"a": entry(shape=(True, 2))}, b""), "whole numbers"),
+    "more digits than Python prints": (
+        safetensors(
+            b'{"a": {"dtype": "F64", "shape": [1%s, 2], "data_offsets": [0, 0]}}' % (b"0" * 4000),
+            b"",
+        ),
+        "plausible whole numbers",
+    ),
+    "a place of many digits": (
+        safetensors({"a": entry(place=(0, 10**4000))}, b""),
+        "plausible whole numbers",
+    ),
+    "truth values": (
+        safetensors({"a": entry((3, 2), (0, 6), "BOOL")}, bytes(6)),
+        "has the type bool",
+    ),
     "places backwards": (safetensors({"a": entry(place=(32, 0))}, bytes(32)), "bytes, not 32"),
     "an unknown type": (safetensors({"a": entry(dtype="F8_E4M3")}, bytes(32)), "has the type"),
 }
@@ -338,6 +447,26 @@ def test_hostile_npz(tmp_path, members, words):
         load_network(described(path, layers=[{"kernel": "a", "activation": "tanh"}]))
 
 
+def test_a_member_twice(tmp_path):
+    """Programs differ in which of two members they read."""
+    path = write_npz(tmp_path / "w.npz", arrays())
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("unused.npy", archive.read("first/bias.npy"))
+    with pytest.raises(NetworkError, match=r"contains a member twice: unused\.npy"):
+        load_network(described(path, **PLAIN))
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [("F16", "<f2"), ("F32", "<f4"), ("I32", "<i4")])
+def test_types_of_safetensors(tmp_path, dtype, stored):
+    """Each is read as its numbers."""
+    kernel = np.arange(-3, 3, dtype=stored).reshape(3, 2) / np.array(1, stored)
+    content = kernel.astype(stored).tobytes()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(safetensors({"a": entry((3, 2), (0, len(content)), dtype)}, content))
+    network = load_network(described(path, layers=[{"kernel": "a", "activation": "tanh"}]))
+    np.testing.assert_array_equal(network.layers[0].kernel, np.arange(-3.0, 3).reshape(3, 2))
+
+
 @pytest.mark.parametrize("name", [*WRITERS, "keras.weights.h5"])
 def test_mutations_end_in_words_or_in_a_network(tmp_path, name):
     """200 files with changed, lost, doubled and cut bytes."""
@@ -367,13 +496,41 @@ def test_mutations_end_in_words_or_in_a_network(tmp_path, name):
     assert refused > 50
 
 
-@pytest.mark.parametrize("module", ["tf_keras.layers", "keras.src.layers.core.dense", "evil"])
-def test_modules_of_keras(tmp_path, module):
-    """``tf_keras`` is Keras 2 under another name; other packages are not Keras."""
-    from pipeline.networks.reading.keras_config import is_of_keras
+def write_model(path, module, found):
+    """A whole model as Keras 2 saves it, with the modules of its classes."""
 
-    stored = {"class_name": "Dense", "module": module, "registered_name": None}
-    assert is_of_keras(stored) is (module != "evil")
+    def of(class_name, **config):
+        return {"class_name": class_name, "module": f"{module}.layers", "registered_name": None,
+                "config": config}  # fmt: skip
+
+    layers = [
+        of("InputLayer", name="given", batch_input_shape=[None, 3]),
+        of("Dense", name="first", units=4, activation="tanh", use_bias=True),
+        of("Dense", name="second", units=2, activation="linear", use_bias=False),
+    ]
+    model = {"class_name": "Sequential", "module": module, "registered_name": None,
+             "config": {"name": "net", "layers": layers}}  # fmt: skip
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(model)
+        for layer, parts in (("first", ("kernel", "bias")), ("second", ("kernel",))):
+            group = file.create_group(f"model_weights/{layer}")
+            group.attrs["weight_names"] = [f"{layer}/{part}:0" for part in parts]
+            for part in parts:
+                group[f"{layer}/{part}:0"] = found[f"{layer}/{part}"]
+    return path
+
+
+@pytest.mark.parametrize("module", ["tf_keras", "tf_keras.src", "keras.src", "keras", "evil"])
+def test_modules_of_keras(tmp_path, module):
+    """``tf_keras`` is Keras 2 under another name; the code of other packages is not run."""
+    found, rows = arrays(), np.random.default_rng(1).uniform(-1, 1, (50, 3))
+    path = described(write_model(tmp_path / "net.h5", module, found))
+    if module == "evil":
+        with pytest.raises(NetworkError, match="Sequential of evil"):
+            load_network(path)
+        return
+    expected = forward(found, rows)
+    np.testing.assert_allclose(load_network(path).predict(rows, "numpy"), expected, rtol=1e-6)
 
 
 def test_what_a_folder_of_networks_has(tmp_path):

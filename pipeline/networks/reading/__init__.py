@@ -21,7 +21,8 @@ from pipeline.networks.reading.described_yaml import (
     names_members,
     read_described,
 )
-from pipeline.networks.reading.keras_file import is_keras, is_weights_only, keras_layers
+from pipeline.networks.reading.keras_file import is_keras, keras_layers
+from pipeline.networks.reading.keras_weights import is_weights_only
 from pipeline.networks.reading.named_arrays import is_npz, open_named_arrays
 from pipeline.networks.reading.ocsmart_h5 import describes_itself, is_ocsmart, read_ocsmart
 from pipeline.networks.reading.onnx.network import read_onnx_graph

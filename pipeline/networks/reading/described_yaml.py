@@ -21,12 +21,8 @@ from pipeline.files.contents import read_yaml, sha256_of_listing
 from pipeline.files.identity import unchanged
 from pipeline.networks.description import Layer, Network
 from pipeline.networks.reading.csv_table import read_matrix, read_vector
-from pipeline.networks.reading.keras_file import (
-    is_keras,
-    is_weights_only,
-    keras_layers,
-    keras_weights,
-)
+from pipeline.networks.reading.keras_file import is_keras, keras_layers
+from pipeline.networks.reading.keras_weights import is_weights_only, keras_weights
 from pipeline.networks.reading.named_arrays import has_named_arrays, open_named_arrays
 from pipeline.networks.reading.ocsmart_h5 import is_ocsmart, stored_weights
 from pipeline.networks.reading.onnx.network import read_onnx_graph

@@ -34,11 +34,13 @@ class Hdf5Arrays:
             raise _missing(path)
         return found
 
+    def kind(self, path: str) -> str:
+        """Return NumPy's letter for the kind of numbers at a path, such as f or i."""
+        return str(self._dataset(path).dtype.kind)
+
     def array(self, path: str) -> Array:
         """Return one float64 array; refuse too many numbers and numbers that are not finite."""
-        dataset = self._walk(path)
-        if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-            raise _missing(path)
+        dataset = self._dataset(path)
         if dataset.dtype.kind not in "iuf":
             raise NetworkError(
                 f"weights {path} have type {dataset.dtype}, expected integers or floats. Save the "
@@ -70,6 +72,12 @@ class Hdf5Arrays:
                 yield from self._shapes(child, f"{prefix}{name}/", depth - 1)
             elif isinstance(child, h5py.Dataset) and child.shape is not None:
                 yield f"{prefix}{name}", child.shape
+
+    def _dataset(self, path: str) -> h5py.Dataset:
+        found = self._walk(path)
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise _missing(path)
+        return found
 
     def _walk(self, path: str) -> Any:
         node: Any = self._file

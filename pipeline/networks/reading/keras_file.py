@@ -8,14 +8,11 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.errors import DAMAGE, NetworkError
-from pipeline.files.archive import open_archive, read_member
+from pipeline.files.archive import open_archive, read_member, refuse_twins
 from pipeline.files.hdf5 import (
     has_hdf5_signature,
     names_at_root,
@@ -32,7 +29,7 @@ from pipeline.networks.variable import Array
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # The group of the layers in the files of Keras 3; the second name is older.
-_ROOTS = ("layers", "_layer_checkpoint_dependencies")
+ROOTS = ("layers", "_layer_checkpoint_dependencies")
 MEMBERS = {CONFIG: DESCRIPTION_BYTES, METADATA: DESCRIPTION_BYTES, WEIGHTS: NETWORK_BYTES}
 
 
@@ -82,89 +79,11 @@ def _read_h5(path: Path) -> tuple[Layer, ...]:
         return dense_layers(_json(text, "attribute model_config"), _by_name(stored))
 
 
-def is_weights_only(path: Path) -> bool:
-    """Return whether ``save_weights`` wrote a file, so that it has weights but no model."""
-    try:
-        if not has_hdf5_signature(path, NetworkError):
-            return False
-        members, attributes = names_at_root(path, NetworkError)
-    except DAMAGE:
-        return False
-    if "model_config" in attributes or "model_weights" in members:
-        return False
-    return "layer_names" in attributes or bool(members & set(_ROOTS))
-
-
-def keras_weights(path: Path, activations: Sequence[str]) -> tuple[Layer, ...]:
-    """Read the dense layers of a file that ``save_weights`` wrote.
-
-    Args:
-        path: the file.
-        activations: the activation of each layer that has weights, in order.
-
-    Raises:
-        NetworkError: the file is damaged, has other layers, or has another number of layers.
-    """
-    with memory_in_words(path.name, NetworkError), open_hdf5(path, NetworkError) as file:
-        stored = Hdf5Arrays(file)
-        if "layer_names" in file.attrs:
-            arrays = _of_keras_2(stored, file.attrs["layer_names"])
-        else:
-            arrays = _of_keras_3(stored)
-    if len(arrays) != len(activations):
-        raise NetworkError(
-            f"{path.name} has {len(arrays)} layers with weights ({', '.join(arrays) or 'none'}), "
-            f"but the YAML has {len(activations)} activations. Give one activation for each."
-        )
-    layers = []
-    for (name, weights), activation in zip(arrays.items(), activations, strict=True):
-        kernel, bias = (*weights, np.zeros(0))[:2]
-        bias = bias if len(weights) == 2 else np.zeros(kernel.shape[-1])
-        if not 1 <= len(weights) <= 2 or kernel.ndim != 2 or bias.shape != kernel.shape[1:]:
-            shapes = ", ".join(str(each.shape) for each in weights)
-            raise NetworkError(
-                f"{path.name}: layer {name!r} has weights with the shapes {shapes}, expected a "
-                "kernel (inputs, units) and a bias (units,) of a layer Dense. Save the whole model "
-                "with model.save."
-            )
-        layers.append(Layer(kernel, bias, activation))
-    return tuple(layers)
-
-
-def _of_keras_2(stored: Hdf5Arrays, names: Any) -> dict[str, list[Array]]:
-    """Return the weights of each layer that has weights; the file states the order."""
-    found = {}
-    for layer in map(_text, names):
-        weights = stored.group(layer).attrs.get("weight_names", ())
-        if len(weights):
-            found[layer] = [stored.array(f"{layer}/{_text(name)}") for name in weights]
-    return found
-
-
-def _of_keras_3(stored: Hdf5Arrays) -> dict[str, list[Array]]:
-    """Return the weights of each layer; Keras counts the layers of each class in order."""
-    root = next(name for name in _ROOTS if stored.has(name))
-    found: dict[int, tuple[str, list[Array]]] = {}
-    for layer in stored.group(root):
-        numbers = sorted(stored.group(f"{root}/{layer}/vars"), key=int)
-        if not numbers:
-            continue
-        match = re.fullmatch(r"dense(?:_(\d{1,4}))?", layer)
-        if match is None:
-            raise NetworkError(
-                f"layer {layer!r} has weights. From a file without a model, ocpipe reads only "
-                "layers Dense. Save the whole model with model.save."
-            )
-        weights = [stored.array(f"{root}/{layer}/vars/{number}") for number in numbers]
-        found[int(match[1] or 0)] = layer, weights
-    return dict(found[place] for place in sorted(found))
-
-
 def _by_name(stored: Hdf5Arrays) -> WeightsOf:
     def weights_of(layer: KerasLayer) -> list[Array]:
         where = f"model_weights/{layer.name}"
         names = stored.group(where).attrs.get("weight_names", ())
-        return [stored.array(f"{where}/{_text(name)}") for name in names]
+        return [stored.array(f"{where}/{text_of(name)}") for name in names]
 
     return weights_of
 
@@ -186,10 +105,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             f"the file contains {', '.join(repr(name) for name in unknown[:5])}, expected only "
             f"{CONFIG}, {METADATA} and {WEIGHTS}. Save the model again with model.save."
         )
-    if len(set(names)) != len(names):
-        raise NetworkError(
-            f"the file contains a member twice: {', '.join(names)}. Fetch the file again."
-        )
+    refuse_twins(archive, "the file", NetworkError)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -204,14 +120,14 @@ def _by_order(stored: Hdf5Arrays) -> WeightsOf:
 
     The path in the file depends on the version of Keras.
     """
-    root = next((name for name in _ROOTS if stored.has(name)), _ROOTS[-1])
+    root = next((name for name in ROOTS if stored.has(name)), ROOTS[-1])
 
     def weights_of(layer: KerasLayer) -> list[Array]:
         counted = f"_{layer.index}" if layer.index else ""
         snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", layer.class_name).lower()
         where = f"{root}/{snake_case}{counted}/vars"
         group = stored.group(where)
-        name = _text(group.attrs.get("name", layer.name))
+        name = text_of(group.attrs.get("name", layer.name))
         if name != layer.name:
             raise NetworkError(
                 f"the weights at {where} belong to layer {name!r}, expected {layer.name!r}. "
@@ -224,7 +140,7 @@ def _by_order(stored: Hdf5Arrays) -> WeightsOf:
 
 def _json(text: Any, what: str) -> Config:
     """Parse a JSON object of plausible size."""
-    content = _text(text)
+    content = text_of(text)
     DESCRIPTION_BYTES.check(len(content), what, NetworkError)
     try:
         data = json.loads(content)
@@ -240,7 +156,8 @@ def _json(text: Any, what: str) -> Config:
     return data
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a text of an attribute or a member; Keras stores it as text or as bytes."""
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")

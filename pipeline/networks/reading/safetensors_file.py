@@ -22,10 +22,11 @@ from pipeline.files.regular import open_regular
 _TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
 _METADATA = "__metadata__"
-_MOST_DIMENSIONS = 32
+# A larger number in the header is damage.
+_MOST_DIMENSIONS, _LARGEST = 32, 2**48
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,9 @@ class SafetensorsFile:
             raise self._damaged(f"{shown!r} in its header is not an object")
         shape, place = _counts(stated.get("shape")), _counts(stated.get("data_offsets"))
         if shape is None or len(shape) > _MOST_DIMENSIONS:
-            raise self._damaged(f"the shape of {shown!r} is not a list of whole numbers")
+            raise self._damaged(f"the shape of {shown!r} is not a list of plausible whole numbers")
         if place is None or len(place) != 2:
-            raise self._damaged(f"the place of {shown!r} is not two whole numbers")
+            raise self._damaged(f"the place of {shown!r} is not two plausible whole numbers")
         dtype = stated.get("dtype")
         if not isinstance(dtype, str) or dtype not in _TYPES:
             raise NetworkError(
@@ -131,7 +132,9 @@ class SafetensorsFile:
 
 
 def _counts(stated: Any) -> tuple[int, ...] | None:
-    """Return a JSON list of whole numbers; None if it is something else."""
-    if not isinstance(stated, list) or not all(type(n) is int and n >= 0 for n in stated):
+    """Return a JSON list of plausible whole numbers; None if it is something else."""
+    if not isinstance(stated, list) or not all(
+        type(n) is int and 0 <= n <= _LARGEST for n in stated
+    ):
         return None
     return tuple(stated)
