@@ -128,7 +128,7 @@ def bind(
     formula = bound.formula
     if not isinstance(formula, qaa.QuasiAnalytical):  # the inversion of the shipped file
         raise TypeError(type(formula))
-    targets = tuple(sorted(map(float, to_nm or definition["to_nm"])))
+    targets = tuple(sorted({float(nm) for nm in to_nm or definition["to_nm"]}))
     who = definition["name"] if sensor is None else f"{definition['name']} on {sensor}"
     chosen = [_weights_for(nm, bands, definition, who) for nm in targets]
     others = sorted({nm for weights in chosen for nm in weights} - set(formula.wavelengths_nm))

@@ -18,7 +18,7 @@ MENDED_OUTSIDE = frozenset((MISSING, NAME, WRITE, NETWORK, CONFIGURATION, UNAVAI
 # attempt.
 CHANGED = "changed"
 
-# The scene looks damaged, but its file changed a short time ago, so it may still be copied. The #
+# The scene looks damaged, but its file changed a short time ago, so it may still be copied. The
 # scene is pending, this is not a failed attempt, and the next call tries the scene again.
 UNFINISHED = "unfinished"
 

@@ -106,10 +106,7 @@ def run_batch(
     with _opened(request) as (ledger, call):
         found = _known(request, ledger, found)
         parted = settled(found.scenes, batch.settle, stop)
-        if parted.changing:
-            text = "%s still changing, such as %s; the next call looks again"
-            count = counted(len(parted.changing), "file is", "files are")
-            log.warning(text, count, parted.changing[0])
+        _tell_changing(parted.changing)
         queue = _queue(request, parted.ready)
         if request.deep:
             queue = _without_changed(queue, ledger, stop)
@@ -139,6 +136,12 @@ def run_batch(
         write_outcome_files(request, ledger, summary)
         call.problem, call.interrupted = summary.problem, summary.interrupted
     return summary
+
+
+def _tell_changing(changing: Sequence[str]) -> None:
+    if changing:
+        count = counted(len(changing), "file is", "files are")
+        log.warning("%s still changing, such as %s; the next call looks again", count, changing[0])
 
 
 @contextlib.contextmanager

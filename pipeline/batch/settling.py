@@ -19,7 +19,7 @@ from pipeline.machine.words import counted
 
 log = logging.getLogger(__name__)
 
-# Longest pause of a copy (seconds). A file that looks damaged may still be incomplete until this #
+# Longest pause of a copy (seconds). A file that looks damaged may still be incomplete until this
 # time has passed since its last change.
 LONGEST_PAUSE = 600.0
 

@@ -126,9 +126,8 @@ class RunConfig(Strict):
         """Return the science section as a product records it, with file names instead of paths.
 
         The lists of masks already contain the flags of the preset, so the preset is left out. Only
-        a
-        configuration that is not yet bound to a scene can have the preset ``default`` or a network
-        with ``if_possible``.
+        a configuration that is not yet bound to a scene can have the preset ``default`` or a
+        network with ``if_possible``.
         """
         record: dict[str, Any] = self.science.model_dump(mode="json")
         for network in record["networks"]:

@@ -1,8 +1,7 @@
 """Mask rules: the interface, the verdict of a rule, and the request from which rules are made.
 
 All rules treat missing values in the same way: where a rule cannot be decided, the pixel is
-excluded. A rule
-about missing values (``missing``, ``isnan``) can always be decided.
+excluded. A rule about missing values (``missing``, ``isnan``) can always be decided.
 """
 
 from dataclasses import dataclass

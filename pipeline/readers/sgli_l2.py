@@ -65,7 +65,7 @@ COUNTS = {
     "valid_max": "Maximum_valid_DN",
 }
 REQUIRED_GEOMETRY = ("Latitude", "Longitude")
-# Largest number of tie points beyond the last line or pixel; if there are more, the interval is #
+# Largest number of tie points beyond the last line or pixel; if there are more, the interval is
 # wrong.
 MOST_TIES_BEYOND = 2
 

@@ -35,7 +35,7 @@ from pipeline.scene.lazy import (
 
 # Number of files that a process keeps open although no thread reads them now.
 MOST_OPEN = 8
-# The files of a folder are checked again after this time (s); a single file is checked after each #
+# The files of a folder are checked again after this time (s); a single file is checked after each
 # read.
 _PATIENCE = 0.05
 

@@ -19,12 +19,12 @@ from pipeline.writers.tally import ChunkCounts
 
 FILL = np.float32(-32767.0)  # NASA's fill value of float products
 
-# ISA-L's levels differ little: the highest level is slower, but the files are not smaller. For a #
+# ISA-L's levels differ little: the highest level is slower, but the files are not smaller. For a
 # level above this one, zlib is used, because it makes smaller files.
 LAST_FAST_LEVEL = 6
 ISAL_LEVEL = 2
 
-# ISA-L (2.31 to 2.32.1) starts a long input by hashing a register that still contains an address #
+# ISA-L (2.31 to 2.32.1) starts a long input by hashing a register that still contains an address
 # instead of the third byte. A match found through that entry is valid, but another
 # process has another address and so writes other bytes. A first block of a few bytes takes a
 # different, correct routine and leaves a history for the rest. It costs 8 to 40 bytes a chunk and

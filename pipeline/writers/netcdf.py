@@ -296,7 +296,7 @@ def fill_of(variable: xr.DataArray) -> Any:
 def _write_group(parent: Any, group: Group) -> None:
     stored = storable(group.attributes)
     if parent.parent is not None:
-        # The order of attributes of groups below the root cannot be read from a file. So they are #
+        # The order of attributes of groups below the root cannot be read from a file. So they are
         # written in the order of their names, and the same attributes always give the same bytes.
         stored = dict(sorted(stored.items()))
     parent.setncatts(stored)

@@ -108,6 +108,12 @@ def test_a_band_itself_stays_as_it_is():
     assert np.isnan(found[1, 2])
 
 
+def test_a_wavelength_is_computed_once():
+    """Also if it is named twice."""
+    one = algorithm(NAME, wavelengths_nm=MODIS, to_nm=(510, 490, 510.0))
+    assert [variable.name for variable in one.outputs] == ["Rrs_490", "Rrs_510"]
+
+
 def test_a_row_does_not_depend_on_its_company():
     """Bit by bit."""
     one = algorithm(NAME, wavelengths_nm=MODIS, to_nm=(490, 510, 560))

@@ -9,7 +9,7 @@ from pipeline.batch.reasons import CONFIGURATION, VERSION
 if TYPE_CHECKING:  # importing it would take a third of the start of ``ocpipe status``
     from pipeline.batch.sources import FoundScene
 
-# A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its #
+# A condition of SQL: this call has chosen the scene. When a scene is removed, SQLite may give its
 # number to another scene, so the number alone does not identify a scene.
 IS_CHOSEN = (
     "EXISTS (SELECT 1 FROM chosen c WHERE c.id = scene.id AND c.path = scene.path "

@@ -192,16 +192,7 @@ class Ledger(Database):
                     "UPDATE chosen SET changes = changes + ? WHERE id = ?", (more, lease.scene)
                 )
             if is_done:
-                changes |= {
-                    "sha256": outcome.sha256,
-                    "networks": self._networks(outcome),
-                    "product": self.stored(outcome.product or ""),
-                    "ours": 1,
-                    **({"recipe": self._recipe} if self._recipe else {}),
-                    "suspect": suspect,
-                    "seconds": outcome.seconds,
-                    "pixels": outcome.record.get("pixels"),
-                }
+                changes |= self._of_done(outcome, suspect)
             if not self._updated(holder, lease, changes):
                 return None
             if state != "pending":
@@ -210,6 +201,19 @@ class Ledger(Database):
                     f"UPDATE holder SET {column} = {column} + 1 WHERE id = ?", (holder.id,)
                 )
         return state
+
+    def _of_done(self, outcome: JobOutcome, suspect: str | None) -> dict[str, Any]:
+        """Return the columns of a scene whose product was made."""
+        return {
+            "sha256": outcome.sha256,
+            "networks": self._networks(outcome),
+            "product": self.stored(outcome.product or ""),
+            "ours": 1,
+            **({"recipe": self._recipe} if self._recipe else {}),
+            "suspect": suspect,
+            "seconds": outcome.seconds,
+            "pixels": outcome.record.get("pixels"),
+        }
 
     def release(self, holder: Holder, lease: Lease) -> None:
         """Set a scene back to pending; the present attempt is not counted."""

@@ -21,7 +21,7 @@ from pipeline.networks.ensemble import Ensemble
 from pipeline.networks.retrieval import Engine, Retrieval, use_engines
 from pipeline.networks.variable import Variable, untransformed
 
-# If a device or library computes wrong numbers, the errors are large (TF32 on a GPU: 2-3 %). The #
+# If a device or library computes wrong numbers, the errors are large (TF32 on a GPU: 2-3 %). The
 # rounding of float32 causes less than 1e-4.
 SELF_CHECK_TOLERANCE = 1e-3
 SELF_CHECK_ROWS = 64

@@ -14,7 +14,7 @@ from pipeline.stopping import half_written
 
 __all__ = ["SAVERS", "beyond_ocsmart", "check_savable", "save_network"]
 
-# Each function writes a network to a temporary path and returns the files that it made. The third #
+# Each function writes a network to a temporary path and returns the files that it made. The third
 # argument is the final file name.
 SAVERS: dict[str, Callable[[Path, Network, str], list[Path]]] = {
     ".h5": save_ocsmart,
